@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { caption, type Measurement, summarize, timeline } from './headline-report.ts'
 
-function measured(mode: string, round: number, readySeconds: number, linkMib: number): Measurement {
+function measured(mode: string, round: number, readySeconds: number, linkMib: number, pods = 1): Measurement {
   const times = { created: 0.2, scheduled: 1, initialized: readySeconds / 2, loaded: readySeconds - 1 }
-  return { mode, round, readySeconds, linkMib, times, load: 1 }
+  return { mode, pods, round, readySeconds, linkMib, times, load: 1 }
 }
 
 const both = [
@@ -14,15 +14,16 @@ const both = [
   measured('plain', 3, 60, 3_205),
 ]
 
-test('the table has the middle and the range of each mode, and compares it with the first one', () => {
+test('the table has the middle and the range of each mode, and compares it with the first of as many pods', () => {
   expect(summarize(both).split('\n').slice(2)).toEqual([
-    '| plain | 50.0 s | 40.0–60.0 s |  | 3205 MiB | 3 |',
-    '| warm | 10.0 s | 10.0–12.0 s | 80 % shorter | 1 MiB | 2 |',
+    '| plain | 1 | 50.0 s | 40.0–60.0 s |  | 3205 MiB | 3 |',
+    '| warm | 1 | 10.0 s | 10.0–12.0 s | 80 % shorter | 1 MiB | 2 |',
     '',
   ])
-  expect(summarize([measured('plain', 1, 10, 1), measured('cold', 1, 25, 1)])).toContain(
-    '| 2.5 times as long |',
-  )
+  const three = [measured('plain, three', 1, 100, 1, 3), measured('warm, three', 1, 10, 1, 3)]
+  const table = summarize([measured('plain', 1, 10, 1), measured('cold', 1, 25, 1), ...three])
+  expect(table).toContain('| 2.5 times as long |')
+  expect(table).toContain('| 90 % shorter |')
 })
 
 test('the caption names the model, the machine and the command', () => {

@@ -1,6 +1,8 @@
 /** A pod, or several at once, from the request that makes them until the last one is Ready. */
 export interface Measurement {
   mode: string
+  /** How many pods. */
+  pods: number
   round: number
   readySeconds: number
   /** What the store's link carried meanwhile, with what packets add. */
@@ -18,21 +20,30 @@ function byMode(measured: readonly Measurement[]): Map<string, Measurement[]> {
   return Map.groupBy(measured, ({ mode }) => mode)
 }
 
-/** A table in Markdown: of each mode the middle one, the range, and what it is against the first mode. */
+/**
+ * A table in Markdown: of each mode the middle one, the range, and what it is against the first mode with as many pods.
+ */
 export function summarize(measured: readonly Measurement[]): string {
-  const modes = [...byMode(measured)]
-  const first = median(modes[0]?.[1].map(({ readySeconds }) => readySeconds) ?? [])
-  const rows = modes.map(([mode, each]) => {
-    const seconds = each.map(({ readySeconds }) => readySeconds)
-    const [least, most] = [Math.min(...seconds), Math.max(...seconds)].map((value) => value.toFixed(1))
-    const ratio = median(seconds) / first
-    const against =
-      ratio > 1 ? `${ratio.toFixed(1)} times as long` : `${Math.round((1 - ratio) * 100)} % shorter`
+  const rows = [...byMode(measured)].map(([mode, each]) => {
+    const pods = each[0]?.pods ?? 1
+    const first = measured.find((other) => other.pods === pods)?.mode
+    const seconds = secondsOf(measured, mode)
+    const [middle, least, most] = [median(seconds), Math.min(...seconds), Math.max(...seconds)]
+    const against = mode === first ? '' : comparison(middle / median(secondsOf(measured, first)))
     const link = median(each.map(({ linkMib }) => linkMib))
-    return `| ${mode} | ${median(seconds).toFixed(1)} s | ${least}–${most} s | ${mode === modes[0]?.[0] ? '' : against} | ${link} MiB | ${each.length} |`
+    return `| ${mode} | ${pods} | ${middle.toFixed(1)} s | ${least.toFixed(1)}–${most.toFixed(1)} s | ${against} | ${link} MiB | ${each.length} |`
   })
-  const head = '| pod | Ready after (median) | range | against the first row | over the link | rounds |\n'
-  return `${head}| --- | ---: | ---: | ---: | ---: | ---: |\n${rows.join('\n')}\n`
+  const head =
+    '| what | pods | all Ready after (median) | range | against plain KServe | over the link | rounds |\n'
+  return `${head}| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n${rows.join('\n')}\n`
+}
+
+function secondsOf(measured: readonly Measurement[], mode: string | undefined): number[] {
+  return measured.filter((each) => each.mode === mode).map(({ readySeconds }) => readySeconds)
+}
+
+function comparison(ratio: number): string {
+  return ratio > 1 ? `${ratio.toFixed(1)} times as long` : `${Math.round((1 - ratio) * 100)} % shorter`
 }
 
 export interface Machine {

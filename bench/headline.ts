@@ -245,7 +245,7 @@ class Run {
     )
     const readySeconds = (Date.now() - startMs) / 1_000
     const linkMib = Math.round(((await link.sentBytes()) - sentBefore) / mib)
-    return { mode, round: this.#round, readySeconds, linkMib, times, load: loadavg()[0] ?? 0 }
+    return { mode, pods: count, round: this.#round, readySeconds, linkMib, times, load: loadavg()[0] ?? 0 }
   }
 }
 
