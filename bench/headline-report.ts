@@ -13,8 +13,11 @@ export interface Measurement {
   load: number
 }
 
-const median = (numbers: number[]) =>
-  numbers.toSorted((a, b) => a - b)[Math.floor((numbers.length - 1) / 2)] ?? 0
+function median(numbers: number[]): number {
+  const sorted = numbers.toSorted((a, b) => a - b)
+  const [below = 0, above = below] = sorted.slice(Math.ceil(sorted.length / 2) - 1)
+  return sorted.length % 2 === 0 ? (below + above) / 2 : below
+}
 
 function byMode(measured: readonly Measurement[]): Map<string, Measurement[]> {
   return Map.groupBy(measured, ({ mode }) => mode)
@@ -30,7 +33,7 @@ export function summarize(measured: readonly Measurement[]): string {
     const seconds = secondsOf(measured, mode)
     const [middle, least, most] = [median(seconds), Math.min(...seconds), Math.max(...seconds)]
     const against = mode === first ? '' : comparison(middle / median(secondsOf(measured, first)))
-    const link = median(each.map(({ linkMib }) => linkMib))
+    const link = Math.round(median(each.map(({ linkMib }) => linkMib)))
     return `| ${mode} | ${pods} | ${middle.toFixed(1)} s | ${least.toFixed(1)}–${most.toFixed(1)} s | ${against} | ${link} MiB | ${each.length} |`
   })
   const head =
@@ -103,11 +106,13 @@ function partsOf({ times, readySeconds }: Measurement): Part[] {
   return parts.filter(({ from, to }) => to > from)
 }
 
-/** One bar for each mode: its round with the middle time. */
+/** One bar for each mode: its round that is nearest to the middle time. */
 export function timeline(measured: readonly Measurement[]): string {
-  const rows = [...byMode(measured)].map(([mode, each]) => {
+  const rows = [...byMode(measured)].flatMap(([mode, each]) => {
     const middle = median(each.map(({ readySeconds }) => readySeconds))
-    return { mode, shown: each.find(({ readySeconds }) => readySeconds === middle) as Measurement }
+    const distance = ({ readySeconds }: Measurement) => Math.abs(readySeconds - middle)
+    const [shown] = each.toSorted((a, b) => distance(a) - distance(b))
+    return shown === undefined ? [] : [{ mode, shown }]
   })
   const longest = Math.max(...rows.map(({ shown }) => shown.readySeconds))
   const x = (seconds: number) => (left + (seconds / longest) * (width - left - 70)).toFixed(1)
