@@ -1,5 +1,6 @@
 import { type Json, type KubeObject, listAt, objectAt, someObject } from '../../values/object.ts'
 import type { Draft } from '../draft.ts'
+import { refusesInjection } from './injection.ts'
 
 const preferred = '/spec/affinity/nodeAffinity/preferredDuringSchedulingIgnoredDuringExecution'
 // Fluid's own weight. The weakest weight only breaks ties if the user has node preferences.
@@ -30,8 +31,6 @@ export function addLocality(draft: Draft, labels: string[]): void {
  * Sources: fluid pkg/webhook/handler/mutating,
  * charts/fluid/fluid/templates/webhook/webhookconfiguration.yaml.
  */
-function isFluidsOwn({ metadata: { labels = {} } }: KubeObject): boolean {
-  return (
-    labels['fuse.serverful.fluid.io/inject'] === 'true' || labels['fluid.io/enable-injection'] === 'false'
-  )
+function isFluidsOwn(pod: KubeObject): boolean {
+  return pod.metadata.labels?.['fuse.serverful.fluid.io/inject'] === 'true' || refusesInjection(pod)
 }

@@ -59,7 +59,7 @@ test.each<[string, string[], boolean]>([
   expect(prefetches(fakePolicy('p', { cache: { prefetch } }).spec, formats)).toBe(expected)
 })
 
-test('a pod that admission did not see is not replaced for want of a prefetcher', () => {
+test('a pod that admission did not see is not replaced because it lacks a prefetcher', () => {
   const hold = { at: 'None', reason: 'NotHeld', message: '' } as const
   const input = { pod: pod(), hold, gpu: undefined, caches: [], sidecar: 'none' as const, readAhead: mounts }
   expect(missedChanges(input)).toEqual({ tolerations: undefined, fixed: [] })

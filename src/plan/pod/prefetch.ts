@@ -3,12 +3,12 @@ import type { ClaimMount } from '../../kserve/pod.ts'
 import type { PolicySpec } from '../../policy/schema.ts'
 import type { KubeObject } from '../../values/object.ts'
 import { type Draft, pointer } from '../draft.ts'
+import { refusesInjection } from './injection.ts'
 import type { SidecarState } from './sidecar.ts'
 
 /* Fluid's file prefetcher (1.0.6 and later): fluid v1.0.8 pkg/webhook/plugins/fileprefetcher. */
 
 const webhookLabel = 'fuse.serverful.fluid.io/inject'
-const injectionLabel = 'fluid.io/enable-injection'
 const prefix = 'file-prefetcher.fluid.io'
 
 /** Servers that map safetensors files into memory. Such random reads are slow over FUSE. */
@@ -45,7 +45,8 @@ export function addPrefetch(
   if (image !== undefined) annotation('image', image)
 }
 
-function optsOut({ metadata: { labels = {}, annotations = {} } }: KubeObject): boolean {
+function optsOut(pod: KubeObject): boolean {
+  const { labels = {}, annotations = {} } = pod.metadata
   const isNamed = Object.keys(annotations).some((name) => name.startsWith(`${prefix}/`))
-  return isNamed || webhookLabel in labels || labels[injectionLabel] === 'false'
+  return isNamed || webhookLabel in labels || refusesInjection(pod)
 }

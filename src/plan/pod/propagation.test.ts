@@ -54,7 +54,7 @@ test('a pod that does not mount the cache yet is not changed', () => {
   expect(draft.patch()).toEqual([])
 })
 
-test('a pod that admission did not see is not replaced for want of a propagation', () => {
+test('a pod that admission did not see is not replaced because it lacks a propagation', () => {
   const spec = { volumes, containers: [{ volumeMounts: [mount('model')] }] }
   const hold = { at: 'None', reason: 'NotHeld', message: '' } as const
   const facts = { hold, gpu: undefined, caches: [], claims: ['bloom-0123456789'], sidecar: 'none' as const }

@@ -1,6 +1,7 @@
 import { limits } from '../../values/limits.ts'
 import { listAt, stringAt } from '../../values/object.ts'
 import { type Draft, pointer } from '../draft.ts'
+import { refusesInjection } from './injection.ts'
 
 /**
  * Lets a running container see its cache again after the FUSE client of its node was restarted: Fluid's CSI driver
@@ -15,7 +16,7 @@ export function addPropagation(draft: Draft, claims: readonly string[]): void {
       .filter((volume) => claims.includes(stringAt(volume, 'persistentVolumeClaim', 'claimName') ?? ''))
       .map((volume) => stringAt(volume, 'name')),
   )
-  if (volumes.size === 0 || draft.object.metadata.labels?.['fluid.io/enable-injection'] === 'false') return
+  if (volumes.size === 0 || refusesInjection(draft.object)) return
   for (const [index, container] of listAt(draft.object, 'spec', 'containers')
     .slice(0, limits.containers)
     .entries())

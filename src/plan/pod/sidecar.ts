@@ -2,10 +2,10 @@ import { type ClaimMount, mountText } from '../../kserve/pod.ts'
 import { awaitsAnnotation, cacheWarmGate, mountsAnnotation } from '../../values/keys.ts'
 import { type KubeObject, listAt, stringAt } from '../../values/object.ts'
 import { type Draft, pointer } from '../draft.ts'
+import { refusesInjection } from './injection.ts'
 
 /** With this label, Fluid's webhook replaces the PVCs of Datasets in a pod by a FUSE sidecar. */
 const injectLabel = 'serverless.fluid.io/inject'
-const injectionLabel = 'fluid.io/enable-injection'
 
 /**
  * How a pod mounts its caches: by the CSI driver of its node (`none`), or by a sidecar. `pending`: the
@@ -14,8 +14,8 @@ const injectionLabel = 'fluid.io/enable-injection'
 export type SidecarState = 'none' | 'pending' | 'ready'
 
 /** Whether a pod's own labels already decide about the sidecar. */
-export function optsOut({ metadata: { labels = {} } }: KubeObject): boolean {
-  return injectLabel in labels || labels[injectionLabel] === 'false'
+export function optsOut(pod: KubeObject): boolean {
+  return injectLabel in (pod.metadata.labels ?? {}) || refusesInjection(pod)
 }
 
 /**
