@@ -1,8 +1,5 @@
 import { parseArgs } from 'node:util'
 import { Gauges } from '../src/cluster/gauges.ts'
-import { Mirror } from '../src/cluster/mirror.ts'
-import { Planner } from '../src/cluster/planner.ts'
-import { RecordKeys } from '../src/cluster/record-keys.ts'
 import { Controller } from '../src/controller/controller.ts'
 import { cacheObjects } from '../src/fluid/cache.ts'
 import { asPartOf } from '../src/fluid/dataset.ts'
@@ -14,6 +11,7 @@ import { createLogger } from '../src/telemetry/logger.ts'
 import { createMetrics } from '../src/telemetry/metrics.ts'
 import { systemClock } from '../src/values/clock.ts'
 import { type Json, type KubeObject, keyOf, keyText, ownerReference } from '../src/values/object.ts'
+import { benchMirror } from './handlers.ts'
 import {
   type CacheNames,
   credentialsOf,
@@ -103,17 +101,7 @@ const client = {
 }
 
 const [clock, logger, metrics] = [systemClock, createLogger('silent'), createMetrics()]
-const signer = new RecordKeys({ client, clock, logger, namespace: 'warmgate-system' })
-await signer.refresh()
-const mirror = new Mirror({
-  client,
-  clock,
-  logger,
-  kserveNamespace: 'kserve',
-  llmVersion: 'v1alpha2',
-  signer,
-})
-const planner = new Planner({ mirror, client, kserveNamespace: 'kserve', clock })
+const { mirror, planner } = await benchMirror(client, logger)
 
 const events = createEventRecorder({ client, clock, logger, instance: 'bench' })
 const webhookConfiguration = 'acceleration.warmgate.dev'

@@ -68,11 +68,10 @@ async function main(): Promise<void> {
     await prepare(engine, folder)
     const measured: Measurement[] = []
     const add = async (made: Promise<Measurement>, round: number) => {
-      const { mode, readySeconds, linkMib } = await made
-      measured.push(await made)
-      progress(
-        `round ${round}: ${mode}: Ready after ${readySeconds.toFixed(1)} s, ${linkMib} MiB over the link`,
-      )
+      const each = await made
+      measured.push(each)
+      const seconds = each.readySeconds.toFixed(1)
+      progress(`round ${round}: ${each.mode}: Ready after ${seconds} s, ${each.linkMib} MiB over the link`)
       await write(measured)
     }
     let longestRoundMs = 0

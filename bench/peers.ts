@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { KeyPair } from '../src/tls/issue.ts'
 import { cacheFolder } from '../test/cluster/binaries.ts'
+import { kubeconfigOf } from '../test/cluster/kubeconfig.ts'
 import { freePorts } from '../test/cluster/ports.ts'
 import { until } from '../test/cluster/until.ts'
 import { createService } from './reviews.ts'
@@ -80,17 +81,6 @@ async function installPepr(): Promise<string> {
     await rm(fresh, { recursive: true, force: true })
   }
   return folder
-}
-
-function kubeconfigOf(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'bench', cluster: { server, 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'bench', user: { token: 'none' } }],
-    contexts: [{ name: 'bench', context: { cluster: 'bench', user: 'bench' } }],
-    'current-context': 'bench',
-  })
 }
 
 /** The server of a peer has read what it needs of the folder once it answers. */

@@ -7,6 +7,7 @@ import { createClient } from '../../src/kube/http.ts'
 import { type Resource, resources } from '../../src/kube/resources.ts'
 import type { KubeObject } from '../../src/values/object.ts'
 import { startBareApi } from '../../test/cluster/bare-api.ts'
+import { kubeconfigOf } from '../../test/cluster/kubeconfig.ts'
 import { resourceOf } from '../../test/cluster/objects.ts'
 import { ScaleApi } from './api.ts'
 import { storeAll } from './etcd.ts'
@@ -65,15 +66,7 @@ export async function fakeGround(size: Size): Promise<Ground> {
   const api = new ScaleApi()
   const dir = await mkdtemp(join(tmpdir(), 'warmgate-scale-'))
   const kubeconfig = join(dir, 'kubeconfig')
-  const config = {
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'scale', cluster: { server: await api.start(), 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'warmgate', user: { token: 'none' } }],
-    contexts: [{ name: 'scale', context: { cluster: 'scale', user: 'warmgate' } }],
-    'current-context': 'scale',
-  }
-  await writeFile(kubeconfig, JSON.stringify(config))
+  await writeFile(kubeconfig, kubeconfigOf(await api.start()))
   const served = (names: string[]) => ({
     kind: 'APIResourceList',
     resources: names.map((name) => ({ name })),

@@ -2,6 +2,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { type Agent, request as send } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { kubeconfigOf } from '../cluster/kubeconfig.ts'
 import { freePorts } from '../cluster/ports.ts'
 import { startWarmgate, type WarmgateProcess } from '../warmgate/process.ts'
 import { BulkApiServer, type Generated } from './api-server.ts'
@@ -22,7 +23,7 @@ export async function attack(
   const dir = await mkdtemp(join(tmpdir(), 'warmgate-attack-'))
   const server = new BulkApiServer(generated)
   const kubeconfig = join(dir, 'kubeconfig')
-  await writeFile(kubeconfig, kubeconfigFor(await server.start()))
+  await writeFile(kubeconfig, kubeconfigOf(await server.start()))
   const [port = 0, probePort = 0, metricsPort = 0] = await freePorts(3)
   const warmgate = await startWarmgate({
     kubeconfig,
@@ -65,15 +66,4 @@ export function post({ port }: AttackedWarmgate, agent: Agent, body: string): Pr
 async function nodeOptions(): Promise<string> {
   const manifest = await readFile(new URL('../../manifests/base/deployment.yaml', import.meta.url), 'utf8')
   return /name: NODE_OPTIONS\n\s*value: (.*)/.exec(manifest)?.[1] ?? ''
-}
-
-function kubeconfigFor(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'bulk', cluster: { server, 'insecure-skip-tls-verify': true } }],
-    users: [{ name: 'warmgate', user: { token: 'none' } }],
-    contexts: [{ name: 'bulk', context: { cluster: 'bulk', user: 'warmgate' } }],
-    'current-context': 'bulk',
-  })
 }
