@@ -105,7 +105,10 @@ class StepIds implements IdGenerator {
   }
 }
 
-/** Logs once a minute that traces are lost. The message of an error may have the endpoint's credentials: only its code is logged. */
+/**
+ * Logs once a minute that traces are lost. The message of an error may have the endpoint's credentials: only its code is
+ * logged.
+ */
 function reporting(exporter: SpanExporter, logger: Logger): SpanExporter {
   let loggedMs = Number.NEGATIVE_INFINITY
   return {

@@ -37,8 +37,8 @@ export async function reinstallWebhooks(
 }
 
 /**
- * The API server leaves services and pods as they are if Warmgate does not answer in 5 s. On a busy machine, with several files at
- * once, that would fail tests that are not about it.
+ * The API server leaves services and pods as they are if Warmgate does not answer in 5 s. On a busy machine, with
+ * several files at once, that would fail tests that are not about it.
  */
 export async function waitLonger(client: KubeClient): Promise<void> {
   const key = { name: 'acceleration.warmgate.dev' }
